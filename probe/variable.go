@@ -11,11 +11,19 @@ type Variable struct {
 	Readers Fact[[]Reader] `json:"readers"`
 	// Similar are names of the same installation close to this one, best first: what may have been meant.
 	Similar []string `json:"similar,omitempty"`
+	// Owned: if anything reads the name, it is among the files that were searched (TF_…, XLA_…, KERAS_…); of other names
+	// (CUDA_…, OMP_…) an empty Readers proves nothing.
+	Owned bool `json:"owned,omitempty"`
+	// UnknownFlags are flags inside XLA_FLAGS or TF_XLA_FLAGS whose names no installed binary holds.
+	UnknownFlags []string `json:"unknown_flags,omitempty"`
+	// Before is the value that the process was started with when the program changed the variable itself; Changed says that it did.
+	Before  string `json:"before,omitempty"`
+	Changed bool   `json:"changed,omitempty"`
 }
 
 // An Origin is the place that sets a variable.
 type Origin struct {
-	Kind   string `json:"kind"` // shell, process, dotenv, dockerfile, compose, kubernetes, systemd, gunicorn, python
+	Kind   string `json:"kind"` // shell, process, dotenv, dockerfile, compose, kubernetes, systemd, gunicorn, uwsgi, python
 	PID    int    `json:"pid,omitempty"`
 	File   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitempty"`
@@ -28,4 +36,8 @@ type Reader struct {
 	Package string `json:"package"` // tensorflow, keras, CUDA driver, …
 	File    string `json:"file"`
 	Native  bool   `json:"native"` // a shared object (else Python)
+	// How is empty for a whole string literal. Otherwise: "documented" (outside the Python packages; File is the source),
+	// "composed" (a prefix and the rest are literals of one file), "tail" (the end of a longer literal),
+	// "mention" (a literal of a Python file that itself reads no variable).
+	How string `json:"how,omitempty"`
 }
