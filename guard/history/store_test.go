@@ -198,7 +198,7 @@ func TestParseBreaker(t *testing.T) {
 	for in, want := range map[string]Breaker{
 		"3/1h":     {3, time.Hour, 15 * time.Minute},
 		"0/10m/1m": {0, 10 * time.Minute, time.Minute},
-		"3": {}, "x/1h": {}, "-1/1h": {}, "3/0s": {}, "3/1h/x": {}, "3/1h/1m/1": {},
+		"3":        {}, "x/1h": {}, "-1/1h": {}, "3/0s": {}, "3/1h/x": {}, "3/1h/1m/1": {},
 	} {
 		b, err := ParseBreaker(in)
 		if b != want || (err == nil) != (want != Breaker{}) {
