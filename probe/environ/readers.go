@@ -23,7 +23,7 @@ import (
 // Readers says which files of one Python environment contain which variable names.
 type Readers struct {
 	names map[string][]ref
-	flags map[string]bool  // names of flags inside XLA_FLAGS and TF_XLA_FLAGS
+	flags map[string]bool // names of flags inside XLA_FLAGS and TF_XLA_FLAGS
 	files []indexedFile
 	// Binaries and Sources count the files that the index stands for.
 	Binaries, Sources int
