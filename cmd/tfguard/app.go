@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/pflag"
+	"tfguard/checks"
 	"tfguard/report"
 )
 
@@ -22,6 +22,9 @@ type app struct {
 	quiet   bool
 	config  string
 	python  string
+
+	// source returns the text behind a finding's place, for code frames; a command that reads notebooks sets its own.
+	source func(*checks.Where) ([]byte, error)
 }
 
 func (a *app) addFlags(f *pflag.FlagSet) {
@@ -32,6 +35,30 @@ func (a *app) addFlags(f *pflag.FlagSet) {
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "say only what failed")
 	f.StringVar(&a.config, "config", "", "settings `FILE` (default: .tfguard.yaml, searched upward)")
 	f.StringVar(&a.python, "python", "", "Python interpreter to judge (default: $VIRTUAL_ENV, a .venv here, python3)")
+}
+
+// checkFlags refuses what no command could do, before anything is started.
+func (a *app) checkFlags() error {
+	if a.quiet && a.verbose > 0 {
+		return usageError("-q and -v contradict each other")
+	}
+	if err := oneOf("--fail-on", a.failOn, "warning", "error", "none"); err != nil {
+		return err
+	}
+	if err := oneOf("--color", a.color, "auto", "always", "never"); err != nil {
+		return err
+	}
+	_, err := a.outputs()
+	return err
+}
+
+func oneOf(flag, value string, allowed ...string) error {
+	for _, v := range allowed {
+		if v == value {
+			return nil
+		}
+	}
+	return &exitError{code: 2, err: fmt.Errorf("%s %q is none of %s", flag, value, list(allowed)), hint: suggest(value, allowed)}
 }
 
 // exitError carries an exit code of the contract through cobra.
@@ -60,32 +87,34 @@ func unableError(hint, format string, args ...any) error {
 }
 
 // emit writes the document in each format asked for and returns the exit code as an error (nil for 0).
+// A command that could not tell sets d.Exit to 3 beforehand; a failed check (1) goes before that.
 func (a *app) emit(d *report.Document) error {
 	d.Version = version
-	if d.Exit == 0 {
-		d.Exit = report.ExitCode(d.Findings, a.failOn)
+	d.FailOn = a.failOn
+	if code := report.ExitCode(d.Findings, a.failOn); code != 0 {
+		d.Exit = code
 	}
-	formats := a.formats
-	if len(formats) == 0 {
-		formats = []string{"text"}
-	}
-	for _, f := range formats {
-		name, path, toFile := strings.Cut(f, "=")
-		w, o := a.stdout, report.Options{Verbose: a.verbose, Quiet: a.quiet}
-		if toFile {
-			file, err := os.Create(path)
-			if err != nil {
-				return usageError("-f %s: %w", f, err)
-			}
-			defer file.Close()
-			w = file
-		}
-		if err := report.Write(w, name, d, o); err != nil {
-			return usageError("-f %s: %w", f, err)
-		}
+	err := a.write(func(w io.Writer, format string, o report.Options) error {
+		return report.Write(w, format, d, o)
+	})
+	if err != nil {
+		return err
 	}
 	if d.Exit != 0 {
 		return &exitError{code: d.Exit}
 	}
 	return nil
+}
+
+// readSource reads the file of a place for its code frame; places in notebooks need a command that knows cells.
+func readSource(w *checks.Where) ([]byte, error) {
+	const most = 16 << 20 // a frame is a courtesy: not worth more memory
+	info, err := os.Stat(w.File)
+	if err != nil {
+		return nil, err
+	}
+	if w.Cell > 0 || !info.Mode().IsRegular() || info.Size() > most {
+		return nil, fmt.Errorf("%s: no frame", w.File)
+	}
+	return os.ReadFile(w.File)
 }

@@ -57,6 +57,8 @@ func newRoot(a *app) *cobra.Command {
 	}
 	root.SetVersionTemplate("tfguard {{.Version}}\n")
 	a.addFlags(root.PersistentFlags())
+	cobra.EnableTraverseRunHooks = true // a command's own PersistentPreRunE runs after this one, not in its place
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.checkFlags() }
 	for _, c := range constructors {
 		root.AddCommand(c(a))
 	}
