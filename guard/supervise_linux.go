@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/cenkalti/backoff/v5"
 	"golang.org/x/sys/unix"
@@ -293,7 +294,9 @@ func maskArgs(argv []string) []string {
 func Die(sig syscall.Signal) {
 	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-	signal.Reset(sig)
+	// signal.Reset would put back the Go runtime's handler, which ignores some signals and prints stacks for others.
+	var dfl [4]uint64 // struct sigaction of the kernel, all zero: SIG_DFL
+	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&dfl[0])), 0, 8, 0, 0)
 	_ = unix.Kill(os.Getpid(), sig)
 	time.Sleep(50 * time.Millisecond)
 }

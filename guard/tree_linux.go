@@ -139,3 +139,12 @@ func hasChildren() bool {
 	err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil)
 	return err != unix.ECHILD
 }
+
+// Running reports whether the supervisor that a history record names still runs: same boot, same PID, same start.
+func Running(pid int, start uint64, boot string) bool {
+	if boot != bootID() {
+		return false
+	}
+	s, ok := readStat(pid)
+	return ok && s.start == start && s.state != 'Z'
+}
