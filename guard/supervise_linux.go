@@ -277,13 +277,14 @@ func bootID() string {
 
 // maskArgs masks the values of arguments that look like NAME=secret or --name=secret.
 func maskArgs(argv []string) []string {
+	variable := func(option string) string { return strings.ReplaceAll(strings.TrimLeft(option, "-"), "-", "_") }
 	out := make([]string, len(argv))
 	for i, a := range argv {
 		out[i] = a
 		if name, value, ok := strings.Cut(a, "="); ok {
-			out[i] = name + "=" + environ.Mask(strings.TrimLeft(name, "-"), value)
+			out[i] = name + "=" + environ.Mask(variable(name), value)
 		} else if i > 0 && strings.HasPrefix(argv[i-1], "--") && !strings.HasPrefix(a, "-") {
-			out[i] = environ.Mask(strings.TrimLeft(argv[i-1], "-"), a)
+			out[i] = environ.Mask(variable(argv[i-1]), a)
 		}
 	}
 	return out

@@ -14,6 +14,10 @@ def _tfguard_arm():
     beats = _beats.current()
     if not beats.armed:
         return
+    for arg in getattr(sys, "orig_argv", [])[1:]:  # sys.argv is not set yet
+        if not arg.startswith("-"):
+            beats.text(0, os.path.basename(arg))
+            break
     run = os.path.dirname(os.environ["TFGUARD_BEATS"])
     try:
         import faulthandler

@@ -234,6 +234,9 @@ class Finder:
         except Exception:  # the names are private, and change
             self.beats.hook(bit, False)
         else:
+            versions = sys.modules.get("tensorflow.python.framework.versions")
+            if versions is not None:
+                self.beats.text(1, "tensorflow " + str(getattr(versions, "VERSION", "")))
             if hook is not _keras2_or_3 or not hasattr(module, "__path__"):
                 self.beats.hook(bit, True)
 
