@@ -16,6 +16,7 @@ type Snapshot struct {
 	// Interpreter is the Python (and its TensorFlow) that doctor, audit and canary judge.
 	Interpreter *Interpreter `json:"interpreter,omitempty"`
 	Environ     []Variable   `json:"environ,omitempty"`
+	Services    []Service    `json:"services,omitempty"` // what deployment files start
 	Canary      []CanaryRun  `json:"canary,omitempty"`
 	Collisions  *Collisions  `json:"collisions,omitempty"`
 	Limits      *Limits      `json:"limits,omitempty"`

@@ -16,9 +16,16 @@ type Variable struct {
 	Owned bool `json:"owned,omitempty"`
 	// UnknownFlags are flags inside XLA_FLAGS or TF_XLA_FLAGS whose names no installed binary holds.
 	UnknownFlags []string `json:"unknown_flags,omitempty"`
+	// Unresolved: the value depends on something that is not in the file (a build argument, a Secret, ${X} of the host), so that
+	// Value is only the expression.
+	Unresolved bool `json:"unresolved,omitempty"`
+	// BuildOnly: set while an image is built and not in the environment of the program (a Dockerfile's ARG).
+	BuildOnly bool `json:"build_only,omitempty"`
 	// Before is the value that the process was started with when the program changed the variable itself; Changed says that it did.
 	Before  string `json:"before,omitempty"`
 	Changed bool   `json:"changed,omitempty"`
+	// InEffect is what a live process really uses in place of Value, where that can be seen (a pool's number of threads).
+	InEffect *Fact[string] `json:"in_effect,omitempty"`
 }
 
 // An Origin is the place that sets a variable.

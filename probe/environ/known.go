@@ -76,7 +76,8 @@ var exactly = map[string]bool{
 
 // Relevant reports whether a variable can change how a TensorFlow program runs.
 func Relevant(name string) bool {
-	if foreign.MatchString(name) {
+	// TF_VERSION, CUDA_VERSION, …: image builds note what they install.
+	if foreign.MatchString(name) || strings.HasSuffix(name, "_VERSION") {
 		return false
 	}
 	return exactly[name] || Owned(name) || hasPrefix(name, neighbours)

@@ -116,3 +116,10 @@ func Mask(name, value string) string {
 	}
 	return userinfo.ReplaceAllString(value, "${1}"+Masked+"@")
 }
+
+var secretArgument = regexp.MustCompile(`(?i)(--?[a-z0-9-]*(?:secret|passw|token|credential|api-?key)[a-z0-9-]*[= ])\S+`)
+
+// MaskArguments hides secrets in a command line.
+func MaskArguments(command string) string {
+	return userinfo.ReplaceAllString(secretArgument.ReplaceAllString(command, "${1}"+Masked), "${1}"+Masked+"@")
+}
