@@ -62,7 +62,10 @@ func inertVariables(s *probe.Snapshot) []Finding {
 		}
 		out = append(out, f)
 	}
-	out[0].Evidence = append(out[0].Evidence, guideEvidence(s)...)
+	if guide, inert := guideEvidence(s); len(guide) > 0 {
+		out = append(out, Finding{Status: Pass, Certainty: Proven, Subject: "guide", Evidence: guide,
+			Summary: fmt.Sprintf("of the guide's 8 variables %d have a reader beside %s, %d have none", len(guide)-inert, tensorflowName(s), inert)})
+	}
 	return out
 }
 
@@ -115,30 +118,31 @@ var guideNames = []struct{ name, value, effect string }{
 	{"TF_FORCE_GPU_ALLOW_GROWTH", "false", "undoes the allow_growth=True that the guide also sets"},
 }
 
-// guideEvidence judges each of the guide's eight variables in one line, set or not.
-func guideEvidence(s *probe.Snapshot) []string {
+// guideEvidence judges each of the guide's eight variables in one line, set or not, and counts those that nothing reads.
+func guideEvidence(s *probe.Snapshot) (lines []string, nobody int) {
 	by := map[string]*probe.Variable{}
 	for i := range s.Environ {
 		if v := &s.Environ[i]; by[v.Name] == nil {
 			by[v.Name] = v
 		}
 	}
-	var out []string
 	for _, g := range guideNames {
 		v := by[g.name]
 		if v == nil || !v.Readers.Known() {
 			continue
 		}
-		line := fmt.Sprintf("guide: %s=%s ", g.name, g.value)
+		line := fmt.Sprintf("%s=%s ", g.name, g.value)
 		switch {
 		case inert(v) && len(v.Similar) > 0:
+			nobody++
 			line += "is read by nothing here; the name is " + v.Similar[0]
 		case inert(v):
+			nobody++
 			line += "is read by nothing here"
 		default:
 			line += g.effect + "; read by " + readers(v)
 		}
-		out = append(out, line)
+		lines = append(lines, line)
 	}
-	return out
+	return lines, nobody
 }

@@ -48,7 +48,7 @@ func invalidValues(s *probe.Snapshot) []Finding {
 		}
 	}
 	if len(out) == 0 {
-		return noneSet(fmt.Sprintf("%s checked, each is accepted", plural(checked, "value")))
+		return noneSet(fmt.Sprintf("%s checked, none is refused", plural(checked, "value")))
 	}
 	return out
 }

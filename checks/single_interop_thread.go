@@ -22,12 +22,11 @@ func init() {
 			}
 			var out []Finding
 			for _, v := range judged(s) {
-				if n, ok := intValue(v.Value); v.Name != "TF_NUM_INTEROP_THREADS" || !ok || n != 1 {
+				if n, ok := intValue(v.Value); v.Name != "TF_NUM_INTEROP_THREADS" || !ok || n != 1 || v.InEffect != nil && v.InEffect.Value != "1" {
 					continue
 				}
 				f := finding(v, Warn, Likely, "TF_NUM_INTEROP_THREADS=1 makes nested calls wait for each other for ever")
 				f.Evidence = append(f.Evidence, "read by "+readers(v))
-				f.Limit, f.Unit = 2, "threads"
 				f.Remedy = []string{"remove it, or set it to 4 or more", "tfguard canary --compare shows what it does to this installation"}
 				out = append(out, f)
 			}

@@ -105,6 +105,8 @@ func origin(v *probe.Variable) string {
 		return fmt.Sprintf("%s is set in %s:%d (%s)", shown, o.File, o.Line, o.Scope)
 	case o.File != "":
 		return fmt.Sprintf("%s is set in %s:%d", shown, o.File, o.Line)
+	case o.PID != 0 && v.Changed && v.Before == "":
+		return fmt.Sprintf("%s was set by process %d itself; it was not set when the process was started", shown, o.PID)
 	case o.PID != 0 && v.Changed:
 		return fmt.Sprintf("%s was set by process %d itself; it was started with %q", shown, o.PID, v.Before)
 	case o.PID != 0:

@@ -24,6 +24,9 @@ func newEnv(a *app) *cobra.Command {
 			"only those that it reads, found in its own files.\n\n  eval \"$(tfguard env)\"\n  tfguard env --as dotenv > .env\n  tfguard env --as k8s",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := oneOf("--as", syntax, fixes.Syntaxes...); err != nil {
+				return err
+			}
 			in, readers, err := a.tensorflow(c.Context())
 			if err != nil {
 				return err
@@ -34,9 +37,6 @@ func newEnv(a *app) *cobra.Command {
 			}
 			if list, err = fixes.Apply(list, set, drop, readers); err != nil {
 				return usageError("%w", err)
-			}
-			if !contains(fixes.Syntaxes, syntax) {
-				return usageError("--as %s: want %s", syntax, strings.Join(fixes.Syntaxes, ", "))
 			}
 			return fixes.Write(a.stdout, syntax, list)
 		},
@@ -54,15 +54,6 @@ func newEnv(a *app) *cobra.Command {
 
 // usableCores is how many CPUs a program started here may use. The Go runtime derives it from affinity and cgroup quota.
 func usableCores() int { return runtime.GOMAXPROCS(0) }
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
-}
 
 // tensorflow finds the interpreter of --python, its TensorFlow, and who reads which variable. Without one it is exit 3, with the
 // command that installs it.

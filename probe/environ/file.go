@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"go.yaml.in/yaml/v3"
 	"tfguard/probe"
 )
 
@@ -20,6 +21,8 @@ type File struct {
 	Kind      string // dotenv, dockerfile, compose, kubernetes, systemd, gunicorn, uwsgi
 	Variables []probe.Variable
 	Services  []probe.Service
+
+	configMaps map[string]*yaml.Node // of all files read together
 }
 
 // maxFile bounds a deployment file, in bytes.
@@ -28,7 +31,32 @@ const maxFile = 8 << 20
 // ReadFile reads a .env file, a Dockerfile, a compose or Kubernetes file, a systemd unit, or a gunicorn or uwsgi configuration; which
 // it is follows from its name, and for YAML from its content. Errors name the file, and the line where there is one. Files that it
 // refers to (env_file, EnvironmentFile, drop-ins) are read as well.
-func ReadFile(path string) (*File, error) {
+func ReadFile(path string) (*File, error) { return readFile(path, map[string]*yaml.Node{}) }
+
+// ReadFiles reads several files as ReadFile does. ConfigMaps of one serve the workloads of another. A file that cannot be read loses
+// nothing of the rest: each gives a File or an error.
+func ReadFiles(paths []string) (files []*File, failed []error) {
+	maps := map[string]*yaml.Node{}
+	if len(paths) > 1 {
+		for _, p := range paths {
+			if text, err := readText(p); err == nil && fileKind(p, text) == "kubernetes" {
+				if docs, err := yamlDocuments(p, text); err == nil {
+					collectConfigMaps(docs, maps)
+				}
+			}
+		}
+	}
+	for _, p := range paths {
+		if f, err := readFile(p, maps); err != nil {
+			failed = append(failed, err)
+		} else {
+			files = append(files, f)
+		}
+	}
+	return files, failed
+}
+
+func readFile(path string, configMaps map[string]*yaml.Node) (*File, error) {
 	text, err := readText(path)
 	if err != nil {
 		return nil, err
@@ -38,7 +66,7 @@ func ReadFile(path string) (*File, error) {
 	if parse == nil {
 		return nil, fmt.Errorf("%s: not a kind of file that is known here; .env, Dockerfile, compose and Kubernetes YAML, systemd units, gunicorn.conf.py and uwsgi.ini are", path)
 	}
-	f := &File{Path: path, Kind: kind}
+	f := &File{Path: path, Kind: kind, configMaps: configMaps}
 	if err := parse(f, text); err != nil {
 		return nil, err
 	}

@@ -14,16 +14,7 @@ import (
 // parseKubernetes reads the workloads of a manifest: every pod template is found where it is, so that Deployments, StatefulSets,
 // DaemonSets, Jobs, CronJobs, Lists and custom kinds (TFJob, Rollout) need no list of kinds.
 func parseKubernetes(f *File, docs []*yaml.Node) error {
-	maps := map[string]*yaml.Node{}
-	var objects []*yaml.Node
-	for _, d := range docs {
-		objects = append(objects, flatten(d, 0)...)
-	}
-	for _, o := range objects {
-		if scalar(get(o, "kind")) == "ConfigMap" {
-			maps[scalar(get(o, "metadata", "name"))] = get(o, "data")
-		}
-	}
+	objects := collectConfigMaps(docs, f.configMaps)
 	for _, o := range objects {
 		if o.Kind != yaml.MappingNode {
 			return fmt.Errorf("%s:%d:%d: not a Kubernetes object: no mapping", f.Path, o.Line, o.Column)
@@ -32,12 +23,25 @@ func parseKubernetes(f *File, docs []*yaml.Node) error {
 			return fmt.Errorf("%s:%d:%d: not a Kubernetes object: no kind", f.Path, o.Line, o.Column)
 		}
 		for _, spec := range podSpecs(o, 0) {
-			if err := pod(f, o, spec, maps); err != nil {
+			if err := pod(f, o, spec, f.configMaps); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// collectConfigMaps adds the data of the documents' ConfigMaps by name, and returns all objects, those of Lists too.
+func collectConfigMaps(docs []*yaml.Node, maps map[string]*yaml.Node) (objects []*yaml.Node) {
+	for _, d := range docs {
+		objects = append(objects, flatten(d, 0)...)
+	}
+	for _, o := range objects {
+		if scalar(get(o, "kind")) == "ConfigMap" {
+			maps[scalar(get(o, "metadata", "name"))] = get(o, "data")
+		}
+	}
+	return objects
 }
 
 // flatten returns the objects of a List.
