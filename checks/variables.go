@@ -27,11 +27,10 @@ func place(v *probe.Variable) string {
 	return fmt.Sprintf("%s\x00%d\x00%s\x00%s", v.Origin.Kind, v.Origin.PID, placeFile(v), v.Origin.Scope)
 }
 
-// placeFile leaves out files that feed a place of another file (an env_file of a service).
+// placeFile is the file that starts the program: an env_file or a ConfigMap feeds a place of another file.
 func placeFile(v *probe.Variable) string {
-	switch v.Origin.Kind {
-	case "compose", "systemd":
-		return ""
+	if v.Origin.Root != "" {
+		return v.Origin.Root
 	}
 	return v.Origin.File
 }

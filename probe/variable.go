@@ -35,6 +35,7 @@ type Origin struct {
 	File   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitempty"`
 	Column int    `json:"column,omitempty"`
+	Root   string `json:"root,omitempty"`  // the file that starts the program, when File is another that it draws on (an env_file)
 	Scope  string `json:"scope,omitempty"` // the container, stage, service or unit section inside the file
 }
 

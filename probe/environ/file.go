@@ -11,7 +11,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"go.yaml.in/yaml/v3"
 	"tfguard/probe"
 )
 
@@ -22,7 +21,7 @@ type File struct {
 	Variables []probe.Variable
 	Services  []probe.Service
 
-	configMaps map[string]*yaml.Node // of all files read together
+	configMaps map[string]configMap // of all files read together
 }
 
 // maxFile bounds a deployment file, in bytes.
@@ -31,17 +30,17 @@ const maxFile = 8 << 20
 // ReadFile reads a .env file, a Dockerfile, a compose or Kubernetes file, a systemd unit, or a gunicorn or uwsgi configuration; which
 // it is follows from its name, and for YAML from its content. Errors name the file, and the line where there is one. Files that it
 // refers to (env_file, EnvironmentFile, drop-ins) are read as well.
-func ReadFile(path string) (*File, error) { return readFile(path, map[string]*yaml.Node{}) }
+func ReadFile(path string) (*File, error) { return readFile(path, map[string]configMap{}) }
 
 // ReadFiles reads several files as ReadFile does. ConfigMaps of one serve the workloads of another. A file that cannot be read loses
 // nothing of the rest: each gives a File or an error.
 func ReadFiles(paths []string) (files []*File, failed []error) {
-	maps := map[string]*yaml.Node{}
+	maps := map[string]configMap{}
 	if len(paths) > 1 {
 		for _, p := range paths {
 			if text, err := readText(p); err == nil && fileKind(p, text) == "kubernetes" {
 				if docs, err := yamlDocuments(p, text); err == nil {
-					collectConfigMaps(docs, maps)
+					collectConfigMaps(p, docs, maps)
 				}
 			}
 		}
@@ -56,7 +55,7 @@ func ReadFiles(paths []string) (files []*File, failed []error) {
 	return files, failed
 }
 
-func readFile(path string, configMaps map[string]*yaml.Node) (*File, error) {
+func readFile(path string, configMaps map[string]configMap) (*File, error) {
 	text, err := readText(path)
 	if err != nil {
 		return nil, err
@@ -76,8 +75,12 @@ func readFile(path string, configMaps map[string]*yaml.Node) (*File, error) {
 		if v.Origin.Kind == "" {
 			v.Origin.Kind = kind
 		}
-		if v.Origin.File == "" {
+		switch v.Origin.File {
+		case "":
 			v.Origin.File = path
+		case path:
+		default:
+			v.Origin.Root = path
 		}
 		v.Value = Mask(v.Name, v.Value)
 	}

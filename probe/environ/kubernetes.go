@@ -14,7 +14,7 @@ import (
 // parseKubernetes reads the workloads of a manifest: every pod template is found where it is, so that Deployments, StatefulSets,
 // DaemonSets, Jobs, CronJobs, Lists and custom kinds (TFJob, Rollout) need no list of kinds.
 func parseKubernetes(f *File, docs []*yaml.Node) error {
-	objects := collectConfigMaps(docs, f.configMaps)
+	objects := collectConfigMaps(f.Path, docs, f.configMaps)
 	for _, o := range objects {
 		if o.Kind != yaml.MappingNode {
 			return fmt.Errorf("%s:%d:%d: not a Kubernetes object: no mapping", f.Path, o.Line, o.Column)
@@ -31,14 +31,20 @@ func parseKubernetes(f *File, docs []*yaml.Node) error {
 	return nil
 }
 
+// A configMap is the data of one ConfigMap, and the file that it is in.
+type configMap struct {
+	data *yaml.Node
+	file string
+}
+
 // collectConfigMaps adds the data of the documents' ConfigMaps by name, and returns all objects, those of Lists too.
-func collectConfigMaps(docs []*yaml.Node, maps map[string]*yaml.Node) (objects []*yaml.Node) {
+func collectConfigMaps(path string, docs []*yaml.Node, maps map[string]configMap) (objects []*yaml.Node) {
 	for _, d := range docs {
 		objects = append(objects, flatten(d, 0)...)
 	}
 	for _, o := range objects {
 		if scalar(get(o, "kind")) == "ConfigMap" {
-			maps[scalar(get(o, "metadata", "name"))] = get(o, "data")
+			maps[scalar(get(o, "metadata", "name"))] = configMap{get(o, "data"), path}
 		}
 	}
 	return objects
@@ -84,7 +90,7 @@ func podSpecs(n *yaml.Node, depth int) []*yaml.Node {
 	return out
 }
 
-func pod(f *File, object, spec *yaml.Node, maps map[string]*yaml.Node) error {
+func pod(f *File, object, spec *yaml.Node, maps map[string]configMap) error {
 	fail := func(err error) error { return at(f.Path, err) }
 	kind := scalar(get(object, "kind"))
 	name := scalar(get(object, "metadata", "name"))
@@ -151,14 +157,14 @@ func k8sProbe(n *yaml.Node) probe.Setting[string] {
 	return s
 }
 
-func k8sEnv(f *File, s *probe.Service, c *yaml.Node, maps map[string]*yaml.Node) {
+func k8sEnv(f *File, s *probe.Service, c *yaml.Node, maps map[string]configMap) {
 	env := map[string]string{}
 	unknown := map[string]bool{}
-	add := func(name, value string, resolved bool, where *yaml.Node) {
+	add := func(name, value string, resolved bool, where *yaml.Node, file string) {
 		env[name], unknown[name] = value, !resolved
 		if Relevant(name) {
 			f.Variables = append(f.Variables, probe.Variable{Name: name, Value: value, Unresolved: !resolved,
-				Origin: probe.Origin{Line: where.Line, Column: where.Column, Scope: s.Origin.Scope}})
+				Origin: probe.Origin{File: file, Line: where.Line, Column: where.Column, Scope: s.Origin.Scope}})
 		}
 	}
 	missing := func(kind string, ref *yaml.Node) {
@@ -168,11 +174,11 @@ func k8sEnv(f *File, s *probe.Service, c *yaml.Node, maps map[string]*yaml.Node)
 	for _, from := range items(get(c, "envFrom")) {
 		prefix := scalar(get(from, "prefix"))
 		if ref := get(from, "configMapRef"); ref != nil {
-			data, ok := maps[scalar(get(ref, "name"))]
+			m, ok := maps[scalar(get(ref, "name"))]
 			if !ok {
 				missing("ConfigMap", ref)
 			}
-			each(data, func(k, v *yaml.Node) { add(prefix+k.Value, scalar(v), true, k) })
+			each(m.data, func(k, v *yaml.Node) { add(prefix+k.Value, scalar(v), true, k, m.file) })
 		}
 		if ref := get(from, "secretRef"); ref != nil {
 			missing("Secret", ref)
@@ -185,22 +191,22 @@ func k8sEnv(f *File, s *probe.Service, c *yaml.Node, maps map[string]*yaml.Node)
 		}
 		if value := get(e, "value"); value != nil {
 			text, ok := dependent(value.Value, env, unknown)
-			add(name.Value, text, ok, name)
+			add(name.Value, text, ok, name, f.Path)
 			continue
 		}
 		if ref := get(e, "valueFrom", "configMapKeyRef"); ref != nil {
-			if data, ok := maps[scalar(get(ref, "name"))]; ok {
-				if v := get(data, scalar(get(ref, "key"))); v != nil {
-					add(name.Value, scalar(v), true, name)
+			if m, ok := maps[scalar(get(ref, "name"))]; ok {
+				if v := get(m.data, scalar(get(ref, "key"))); v != nil {
+					add(name.Value, scalar(v), true, name, f.Path)
 					continue
 				}
 			}
 			missing("ConfigMap", ref)
 		}
 		if get(e, "valueFrom") != nil {
-			add(name.Value, "(from elsewhere)", false, name)
+			add(name.Value, "(from elsewhere)", false, name, f.Path)
 		} else {
-			add(name.Value, "", true, name)
+			add(name.Value, "", true, name, f.Path)
 		}
 	}
 }
