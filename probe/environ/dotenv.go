@@ -14,7 +14,11 @@ var dotenvLine = regexp.MustCompile(`^(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s
 
 func parseDotenv(f *File, text []byte) error {
 	vars, err := dotenv(f.Path, string(text), true)
-	f.Variables = vars
+	for _, v := range vars {
+		if Relevant(v.Name) {
+			f.Variables = append(f.Variables, v)
+		}
+	}
 	return err
 }
 

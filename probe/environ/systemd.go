@@ -13,11 +13,10 @@ import (
 	"tfguard/probe"
 )
 
-// A unitLine is one assignment of a unit file, continuations joined.
+// A unitLine is one assignment of a unit file, continuations joined: name is the key, rest the value.
 type unitLine struct {
-	section, key, value string
-	line, column        int // of the value
-	path                string
+	instruction
+	section, path string
 }
 
 // unitLines splits a unit file (systemd.syntax(7)): # and ; comments, a backslash at the end of a line continues it.
@@ -26,7 +25,6 @@ func unitLines(path, text string) ([]unitLine, error) {
 	section := ""
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
-		start := i
 		line := lines[i]
 		trimmed := strings.TrimSpace(line)
 		if trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';' {
@@ -39,22 +37,38 @@ func unitLines(path, text string) ([]unitLine, error) {
 			section = trimmed[1 : len(trimmed)-1]
 			continue
 		}
-		for strings.HasSuffix(line, `\`) && i+1 < len(lines) {
-			i++
-			if t := strings.TrimSpace(lines[i]); t != "" && (t[0] == '#' || t[0] == ';') {
-				continue // a comment inside a continuation is skipped; the line goes on
-			}
-			line = line[:len(line)-1] + " " + lines[i]
-		}
 		key, value, ok := strings.Cut(line, "=")
 		if !ok {
-			return nil, fmt.Errorf("%s:%d: want Key=value", path, start+1)
+			return nil, fmt.Errorf("%s:%d: want Key=value", path, i+1)
 		}
 		if section == "" {
-			return nil, fmt.Errorf("%s:%d: an assignment before the first [Section]", path, start+1)
+			return nil, fmt.Errorf("%s:%d: an assignment before the first [Section]", path, i+1)
 		}
+		l := unitLine{instruction{name: strings.TrimSpace(key), line: i + 1}, section, path}
 		blank := len(value) - len(strings.TrimLeft(value, " \t"))
-		out = append(out, unitLine{section, strings.TrimSpace(key), strings.TrimSpace(value), start + 1, utf8.RuneCountInString(key) + 2 + blank, path})
+		column := utf8.RuneCountInString(key) + 2 + blank
+		value = value[blank:]
+		for {
+			l.pieces = append(l.pieces, piece{len(l.rest), i + 1, column})
+			part, continued := strings.CutSuffix(value, `\`)
+			l.rest += part
+			if !continued {
+				break
+			}
+			// A comment inside a continuation is skipped.
+			for i++; i < len(lines); i++ {
+				if t := strings.TrimSpace(lines[i]); t == "" || t[0] != '#' && t[0] != ';' {
+					break
+				}
+			}
+			if i >= len(lines) {
+				break
+			}
+			l.rest += " "
+			value, column = lines[i], 1
+		}
+		l.rest = strings.TrimRight(l.rest, " \t")
+		out = append(out, l)
 	}
 	return out, nil
 }
@@ -91,17 +105,18 @@ func parseSystemd(f *File, text []byte) error {
 			continue
 		}
 		isService = true
-		fail := func(why string) error { return fmt.Errorf("%s:%d:%d: %s: %s", l.path, l.line, l.column, l.key, why) }
+		line, column := l.at(0)
+		fail := func(why string) error { return fmt.Errorf("%s:%d:%d: %s: %s", l.path, line, column, l.name, why) }
 		text := func() probe.Setting[string] {
-			return probe.Setting[string]{Value: l.value, Set: l.value != "", Applies: true, Line: l.line, Column: l.column}
+			return probe.Setting[string]{Value: l.rest, Set: l.rest != "", Applies: true, Line: line, Column: column}
 		}
-		switch l.key {
+		switch l.name {
 		case "Environment":
-			if l.value == "" {
+			if l.rest == "" {
 				vars = nil
 				continue
 			}
-			assigned, err := unitWords(l.value)
+			assigned, err := unitWords(l.rest)
 			if err != nil {
 				return fail(err.Error())
 			}
@@ -110,25 +125,25 @@ func parseSystemd(f *File, text []byte) error {
 				if !ok {
 					return fail(fmt.Sprintf("%q: want NAME=value", clip(w.text, 40)))
 				}
-				if Relevant(name) {
+				if wordLine, wordColumn := l.at(w.offset); Relevant(name) {
 					vars = append(vars, probe.Variable{Name: name, Value: strings.ReplaceAll(value, "%%", "%"), Unresolved: specifier(value),
-						Origin: probe.Origin{File: l.path, Line: l.line, Column: l.column + utf8.RuneCountInString(l.value[:w.offset]), Scope: scope}})
+						Origin: probe.Origin{File: l.path, Line: wordLine, Column: wordColumn, Scope: scope}})
 				}
 			}
 		case "EnvironmentFile":
-			path, optional := strings.CutPrefix(l.value, "-")
+			path, optional := strings.CutPrefix(l.rest, "-")
 			if path == "" {
 				continue
 			}
 			if specifier(path) || strings.ContainsAny(path, "*?[") {
-				s.MissingSources = append(s.MissingSources, probe.MissingSource{Name: path, Line: l.line, Column: l.column, Why: "the name is only known to systemd", Outside: true})
+				s.MissingSources = append(s.MissingSources, probe.MissingSource{Name: path, Line: line, Column: column, Why: "the name is only known to systemd", Outside: true})
 				continue
 			}
 			body, err := readText(path)
 			if err != nil {
 				if !optional {
 					// The unit may be written here and installed elsewhere: its absence proves nothing.
-					s.MissingSources = append(s.MissingSources, probe.MissingSource{Name: path, Line: l.line, Column: l.column, Why: "no such file here", Outside: true})
+					s.MissingSources = append(s.MissingSources, probe.MissingSource{Name: path, Line: line, Column: column, Why: "no such file here", Outside: true})
 				}
 				continue
 			}
@@ -143,45 +158,45 @@ func parseSystemd(f *File, text []byte) error {
 				}
 			}
 		case "UnsetEnvironment":
-			for _, n := range strings.Fields(l.value) {
+			for _, n := range strings.Fields(l.rest) {
 				unset[n] = true
 			}
 		case "MemoryMax", "MemoryLimit":
-			v, ok := unitBytes(l.value)
+			v, ok := unitBytes(l.rest)
 			if !ok {
-				return fail(fmt.Sprintf("%q is not an amount", clip(l.value, 40)))
+				return fail(fmt.Sprintf("%q is not an amount", clip(l.rest, 40)))
 			}
-			s.Memory = probe.Setting[uint64]{Value: v, Set: v != math.MaxUint64, Applies: true, Line: l.line, Column: l.column}
+			s.Memory = probe.Setting[uint64]{Value: v, Set: v != math.MaxUint64, Applies: true, Line: line, Column: column}
 		case "CPUQuota":
-			v, err := strconv.ParseFloat(strings.TrimSuffix(l.value, "%"), 64)
-			if l.value != "" && (err != nil || !strings.HasSuffix(l.value, "%")) {
-				return fail(fmt.Sprintf("%q: want a percentage", clip(l.value, 40)))
+			v, err := strconv.ParseFloat(strings.TrimSuffix(l.rest, "%"), 64)
+			if l.rest != "" && (err != nil || !strings.HasSuffix(l.rest, "%")) {
+				return fail(fmt.Sprintf("%q: want a percentage", clip(l.rest, 40)))
 			}
-			s.CPU = probe.Setting[float64]{Value: v / 100, Set: l.value != "", Applies: true, Line: l.line, Column: l.column}
+			s.CPU = probe.Setting[float64]{Value: v / 100, Set: l.rest != "", Applies: true, Line: line, Column: column}
 		case "TimeoutStopSec", "TimeoutSec":
-			v, ok := unitSpan(l.value)
+			v, ok := unitSpan(l.rest)
 			if !ok {
-				return fail(fmt.Sprintf("%q is no time span", clip(l.value, 40)))
+				return fail(fmt.Sprintf("%q is no time span", clip(l.rest, 40)))
 			}
-			s.StopSecs = probe.Setting[float64]{Value: v, Set: true, Applies: true, Line: l.line, Column: l.column}
+			s.StopSecs = probe.Setting[float64]{Value: v, Set: true, Applies: true, Line: line, Column: column}
 		case "KillMode":
 			s.KillMode = text()
 		case "KillSignal":
 			s.StopSignal = text()
 		case "SendSIGKILL":
-			if v := strings.ToLower(l.value); v == "no" || v == "false" || v == "0" || v == "off" {
-				s.StopSecs = probe.Setting[float64]{Value: -1, Set: true, Applies: true, Line: l.line, Column: l.column}
+			if v := strings.ToLower(l.rest); v == "no" || v == "false" || v == "0" || v == "off" {
+				s.StopSecs = probe.Setting[float64]{Value: -1, Set: true, Applies: true, Line: line, Column: column}
 			}
 		case "Restart":
 			s.Restart = text()
 		case "WatchdogSec":
 			s.Health = text()
 		case "ExecStart":
-			if l.value == "" {
+			if l.rest == "" {
 				s.Command = probe.Setting[string]{Applies: true}
 				continue
 			}
-			assigned, err := unitWords(strings.TrimLeft(l.value, "@-:+!|"))
+			assigned, err := unitWords(strings.TrimLeft(l.rest, "@-:+!|"))
 			if err != nil {
 				return fail(err.Error())
 			}
@@ -189,7 +204,7 @@ func parseSystemd(f *File, text []byte) error {
 			for _, w := range assigned {
 				args = append(args, w.text)
 			}
-			s.Command = probe.Setting[string]{Value: strings.Join(args, " "), Set: true, Applies: true, Line: l.line, Column: l.column}
+			s.Command = probe.Setting[string]{Value: strings.Join(args, " "), Set: true, Applies: true, Line: line, Column: column}
 			serverFlags(&s, args)
 		}
 	}

@@ -15,11 +15,22 @@ import (
 
 var (
 	topLevelServices = regexp.MustCompile(`(?m)^(services|"services")\s*:`)
+	jsonKind         = regexp.MustCompile(`"(apiVersion|kind)"\s*:\s*"`)
+	jsonServices     = regexp.MustCompile(`"services"\s*:\s*\{`)
 	topLevelKind     = regexp.MustCompile(`(?m)^\s{0,4}"?(apiVersion|kind)"?\s*:`)
 )
 
 // yamlKind tells compose from Kubernetes by content, then by name; other YAML is nobody's.
 func yamlKind(base string, text []byte) string {
+	if flow := strings.HasPrefix(strings.TrimSpace(string(text)), "{"); flow { // JSON, which is YAML
+		switch {
+		case jsonKind.Match(text):
+			return "kubernetes"
+		case jsonServices.Match(text):
+			return "compose"
+		}
+		return ""
+	}
 	switch {
 	case topLevelServices.Match(text) && !topLevelKind.Match(text):
 		return "compose"
